@@ -1,0 +1,3 @@
+"""A program with a mistake in it."""
+
+raise ZeroDivisionError("the team divided by zero")

@@ -1,0 +1,2 @@
+def process_name(port):
+    return f"own-{int(port)}"
