@@ -39,10 +39,15 @@ class Postgres:
         return f"postgres://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
 
     def create_database(self, name: str) -> str:
-        """Creates an empty database and returns its URL."""
+        """
+        Creates an empty database and returns its URL.
+
+        One of that name is dropped: a test that runs again must not stumble over its own first try.
+        """
         import psycopg
 
         with psycopg.connect(self.url(), autocommit=True) as c:
+            c.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
             c.execute(f'CREATE DATABASE "{name}"'.encode())
         return self.url(name)
 
